@@ -1,0 +1,1 @@
+"""The JSON edge: parse, call a service, answer in the envelope."""
