@@ -1,0 +1,1 @@
+"""The HTML edge: browsers, whose cookies are bound to rows."""
