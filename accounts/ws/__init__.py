@@ -1,0 +1,1 @@
+"""The WebSocket edge: the only asynchronous code, besides what hears the notices."""
