@@ -1,0 +1,1 @@
+"""The Django project that deploys ``accounts``: settings, urls, servers and the workspaces."""

@@ -1,0 +1,132 @@
+"""The server processes: how granian is called, and how several children live and die together."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.core.management import CommandError
+
+# After SIGTERM: for requests on their way. granian's own limit comes first.
+GRACE = 12.0
+GRANIAN_GRACE = 10
+# granian counts connections with this, not requests: a small number lets a handful of idle
+# keep-alive connections keep everybody else out.
+CONNECTIONS = 1024
+# glibc would keep the 19 MiB of each password hash, once for every thread: 277 MB for a process
+# after some logins, against 121 MB like this. For other C libraries these names mean nothing.
+FRUGAL_MALLOC = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "1048576",
+    "MALLOC_TRIM_THRESHOLD_": "1048576",
+}
+
+
+def granian(*options: str, host: str, port: int, grace: int = GRANIAN_GRACE) -> list[str]:
+    """Return the command of a granian server; the options that are the same for all are added."""
+    return [
+        *(sys.executable, "-m", "granian"),
+        *("--host", host, "--port", str(port)),
+        *("--http", "1", "--backlog", str(CONNECTIONS), "--backpressure", str(CONNECTIONS)),
+        *("--log-level", "error", "--no-access-log"),
+        *("--workers-kill-timeout", str(grace)),
+        *options,
+    ]
+
+
+def url_of(host: str, port: int) -> str:
+    """Return where a person on this machine finds the service."""
+    name = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104 - compared only
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+
+def require_free_port(host: str, port: int, *, variable: str) -> None:
+    """Refuse a port that another process listens on, which granian would share with it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(
+                f"Cannot listen on {host}:{port}: {error.strerror}. Choose another {variable}."
+            ) from error
+
+
+def supervise(commands: Sequence[Sequence[str]], *, cwd: Path) -> int:
+    """
+    Run the commands until one ends or a signal comes, stop the others, and return the status.
+
+    The status is that of the child that ended first, 1 at the least: a server does not end by
+    itself. After SIGINT or SIGTERM it is 0.
+    """
+    caught: list[int] = []
+    previous = {
+        number: signal.signal(number, lambda received, _frame: caught.append(received))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    children: list[subprocess.Popen[bytes]] = []
+    try:
+        for command in commands:
+            children.append(start(command, cwd=cwd))
+        while not caught and all(child.poll() is None for child in children):
+            time.sleep(0.2)
+        ended = [child.returncode for child in children if child.returncode is not None]
+    finally:
+        stop(children)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return 0 if caught else max(1, *ended)
+
+
+def start(command: Sequence[str], *, cwd: Path) -> subprocess.Popen[bytes]:
+    """
+    Start a child in a process group of its own.
+
+    granian's workers must not hear a Ctrl-C before granian does, or it waits for them until its
+    patience ends. A child that hears no signals from the terminal would survive a supervisor that
+    was killed, so it is told of its death.
+    """
+    return subprocess.Popen(  # noqa: S603 - the commands are ours
+        command, cwd=cwd, env=environment(), process_group=0, preexec_fn=end_with_parent
+    )
+
+
+def environment() -> dict[str, str]:
+    """Return what the servers get: ours, and a malloc that gives memory back unless told."""
+    return FRUGAL_MALLOC | os.environ
+
+
+def end_with_parent() -> None:
+    """Ask Linux for SIGTERM when the parent dies (prctl, PR_SET_PDEATHSIG); elsewhere nothing."""
+    if prctl := getattr(ctypes.CDLL(None), "prctl", None):
+        prctl(1, signal.SIGTERM)
+
+
+def stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Ask the children to end, and kill what is left of them and their workers after GRACE."""
+    for child in children:
+        child.terminate()
+    deadline = time.monotonic() + GRACE
+    for child in children:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(max(0.0, deadline - time.monotonic()))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def replace_by(command: Sequence[str], *, cwd: Path) -> None:
+    """Become the command: the process keeps its id, and signals reach the server directly."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.chdir(cwd)
+    os.execve(command[0], list(command), environment())  # noqa: S606 - no shell is wanted
