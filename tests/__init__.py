@@ -1,0 +1,1 @@
+"""The tests of accounts, which they mirror, and of the project around it."""
