@@ -1,0 +1,1 @@
+"""What fails in practice: Redis, PostgreSQL, and the network between them and us."""

@@ -1,0 +1,1 @@
+"""Many phones over a bad network, on a clock that is not ours."""

@@ -1,0 +1,1 @@
+"""Orders that must hold when things happen at once."""
