@@ -1,0 +1,89 @@
+"""Starting workers and reading what they found."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import callgrind
+from benchmarks.contenders import DATABASE_URL, Contender
+
+ROOT = Path(__file__).resolve().parent.parent
+COUNTED = 100
+TIMED = 500
+
+
+def prepare(contender: Contender) -> str:
+    """Make the contender's database, sign in, and return the headers as JSON."""
+    return json.dumps(work(contender, "prepare"))
+
+
+def instructions(contender: Contender) -> float:
+    """Return how many million instructions one authenticated GET takes in the web process."""
+    with tempfile.TemporaryDirectory() as directory:
+        output = Path(directory) / "callgrind"
+        command = callgrind.command(output)
+        work(contender, "measure", prepare(contender), str(COUNTED), before=command)
+        return callgrind.total(output) / COUNTED / 1e6
+
+
+def work(
+    contender: Contender, what: str, *arguments: str, before: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Run a worker in a process of its own, and return what it printed."""
+    with tempfile.TemporaryDirectory() as figures:
+        environment = contender.environment()
+        if what != "prepare":
+            # As the processes of ``serve`` have it.
+            environment |= {"PROMETHEUS_MULTIPROC_DIR": figures}
+        ended = subprocess.run(
+            [*before, sys.executable, "-m", "benchmarks.worker", what, contender.name, *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if ended.returncode:
+        sys.exit(f"{what} {contender.name}: {ended.stderr[-3000:]}")
+    found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return found
+
+
+def make_databases(contenders: Iterable[Contender]) -> None:
+    """Make each database once, before several workers want the same one."""
+    for contender in {each.rig: each for each in contenders}.values():
+        prepare(contender)
+
+
+def begin_anew() -> None:
+    """Drop what an earlier run has left: rows of it would be ended, and paid for, once more."""
+    import psycopg
+
+    url = os.environ.get("BENCH_DATABASE_URL") or DATABASE_URL
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE 'authsvc\\_bench\\_%'"
+        ).fetchall()
+        for (name,) in found:
+            connection.execute(f'DROP DATABASE "{name}"')
+
+
+def missing() -> str:
+    """Return why there is nothing to be measured here; empty if all is there."""
+    import psycopg
+
+    if problem := callgrind.problem():
+        return problem
+    try:
+        url = os.environ.get("BENCH_DATABASE_URL") or DATABASE_URL
+        psycopg.connect(url, connect_timeout=3).close()
+    except psycopg.Error:
+        return "PostgreSQL cannot be used at BENCH_DATABASE_URL"
+    return ""
