@@ -43,6 +43,8 @@ class Loop:
     """An event loop in a thread."""
 
     def __init__(self) -> None:
+        # A loop itself holds its tasks weakly: one that waits could be collected as garbage.
+        self._tasks: list[asyncio.Task[Any]] = []
         started = threading.Event()
         self._thread = threading.Thread(target=self._serve, args=[started], daemon=True)
         self._thread.start()
@@ -59,6 +61,12 @@ class Loop:
             return function(*args)
 
         return self.run(work())
+
+    def start(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        """Return ``work`` as a task that has begun."""
+        task = self.call(asyncio.create_task, work)
+        self._tasks.append(task)
+        return task
 
     def close(self) -> None:
         """Cancel whatever runs, as a server does at its end."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -56,7 +55,7 @@ def tell(*user_ids: str) -> None:
 def listener(loop: Loop) -> Listener:
     """Somebody who listens."""
     listener = Listener()
-    loop.call(lambda: asyncio.create_task(listener.listen()))
+    loop.start(listener.listen())
     return listener
 
 
@@ -74,7 +73,7 @@ def cable(settings: Settings) -> Iterator[Cable]:
 
 def test_a_notice_is_heard_by_whoever_listens(loop: Loop, listener: Listener) -> None:
     other = Listener()
-    loop.call(lambda: asyncio.create_task(other.listen()))
+    loop.start(other.listen())
     assert listener.is_listening_anew(1)
     assert other.is_listening_anew(1)
 
@@ -86,7 +85,7 @@ def test_a_notice_is_heard_by_whoever_listens(loop: Loop, listener: Listener) ->
 
 def test_whoever_has_stopped_listening_hears_nothing(loop: Loop, listener: Listener) -> None:
     other = Listener()
-    task = loop.call(lambda: asyncio.create_task(other.listen()))
+    task = loop.start(other.listen())
     assert listener.is_listening_anew(1)
     assert other.is_listening_anew(1)
 
