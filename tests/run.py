@@ -7,9 +7,10 @@ empties the Redis database that TEST_REDIS_URL names, else the ninth. With REQUI
 a failure when they are missing.
 Only the two runs together must cover every branch.
 
-With SECOND_TRY=1, as .ci/run sets it, up to three tests that failed are run once more by themselves,
-as CPython's own runner does: a shared machine that stands still for seconds fails tests that wait for
-real processes. Each is named at the end, for somebody to look at; one that fails again is a failure.
+With SECOND_TRY=1, as .ci/run sets it, up to three tests that failed are run once more, by
+themselves, as CPython's own runner does: a shared machine that stands still for seconds fails
+tests that wait for real processes. Each is named at the end, for somebody to look at; one that
+fails again is a failure.
 """
 
 from __future__ import annotations
