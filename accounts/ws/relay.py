@@ -128,8 +128,11 @@ class Relay:
             # Never later than the option says, and not all processes at once.
             jitter = random.uniform(0.8, 1.0)  # noqa: S311 - no secret
             pause = get_settings().ws_recheck_interval.total_seconds() * jitter
+            # Not wait_for, which forgets in Python 3.11 that it was cancelled when what it waits
+            # for comes at the same time: the event loop would never end.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look_now.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._look_now.wait()
             self._look_now.clear()
             sockets = self._of(self._sockets)
             ended = await self._ask_until_answered(sockets)

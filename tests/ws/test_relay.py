@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from accounts.services.users import deactivate
 from accounts.ws import consumers, relay, rows
 from tests.people import Phone
 from tests.ws.conftest import Database
-from tests.ws.ears import CHANGED, Ear, Loop, bearer, ended, ready, wait_for
+from tests.ws.ears import CHANGED, PATIENCE, Ear, Loop, bearer, ended, ready, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -410,3 +411,20 @@ def elsewhere(act: Callable[[], object]) -> None:
     """Do something in another thread, which has a connection of its own."""
     act()
     connections.close_all()
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_a_relay_that_is_to_stop_as_it_is_to_look_stops(loop: Loop, turns: int) -> None:
+    here = loop.call(relay.Relay)
+
+    async def stop() -> bool:
+        looking = asyncio.create_task(here._look())
+        await asyncio.sleep(0.01)
+        here._look_now.set()
+        for _turn in range(turns):
+            await asyncio.sleep(0)
+        looking.cancel()
+        await asyncio.wait([looking], timeout=PATIENCE)
+        return looking.cancelled()
+
+    assert loop.run(stop())
