@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection, router, transaction
+from django.utils import timezone
+from uuid_utils.compat import uuid7
 
+from accounts import statements
 from accounts.devices import Device
 from accounts.models import AuditEvent, UserSession
 from accounts.querysets import AuditEventQuerySet
+from accounts.statements import Statement
 
 Type = AuditEvent.Type
 Actor = AuditEvent.Actor
@@ -56,16 +61,14 @@ def sessions_ended(
     """
     if reason == UserSession.EndReason.INCIDENT and len(ended) > 1:
         ended = {"": sum(ended.values())}
+    facts: dict[str, Any] = {"actor": actor, "device": device}
+    facts |= {"session_id": session_id, "reason": reason}
+    if len(ended) == 1:
+        [(user_id, count)] = ended.items()
+        _write(Type.SESSION_ENDED, user_id, count=count, **facts)
+        return
     AuditEvent.objects.bulk_create(
-        _event(
-            Type.SESSION_ENDED,
-            user_id,
-            actor=actor,
-            device=device,
-            session_id=session_id,
-            reason=reason,
-            count=count,
-        )
+        AuditEvent(**_values(Type.SESSION_ENDED, user_id, count=count, **facts))
         for user_id, count in ended.items()
     )
 
@@ -172,21 +175,38 @@ def _older_than(before: dt.datetime) -> AuditEventQuerySet:
 
 
 def _write(type_: Type, user_id: object | None, **facts: Any) -> None:
-    _event(type_, user_id, **facts).save(force_insert=True)
+    alias = router.db_for_write(AuditEvent)
+    _writing(alias).execute(_values(type_, user_id, **facts))
 
 
-def _event(
-    type_: Type, user_id: object | None, *, actor: Any | None, device: Device | None, **facts: Any
-) -> AuditEvent:
-    return AuditEvent(
-        type=type_,
-        user_id="" if user_id is None else str(user_id),
-        actor=_actor(actor, user_id),
-        actor_id="" if actor is None else str(actor.pk),
-        ip_address=device.ip_address if device else None,
-        user_agent=device.user_agent if device else "",
-        **facts,
-    )
+@functools.cache
+def _writing(alias: str) -> Statement:
+    return statements.insert(AuditEvent, alias=alias)
+
+
+def _values(
+    type_: Type,
+    user_id: object | None,
+    *,
+    actor: Any | None,
+    device: Device | None,
+    session_id: UUID | None = None,
+    reason: str = "",
+    count: int | None = None,
+) -> dict[str, Any]:
+    return {
+        "id": uuid7(),
+        "type": type_,
+        "at": timezone.now(),
+        "user_id": "" if user_id is None else str(user_id),
+        "actor": _actor(actor, user_id),
+        "actor_id": "" if actor is None else str(actor.pk),
+        "session_id": session_id,
+        "ip_address": device.ip_address if device else None,
+        "user_agent": device.user_agent if device else "",
+        "reason": reason,
+        "count": count,
+    }
 
 
 def _actor(actor: Any | None, user_id: object | None) -> Actor:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # A room imports from its own layer and from those before it.
 LAYERS = (
     {"conf", "checks", "exceptions", "signals", "hashers", "validators", "metrics"},
-    {"querysets"},
+    {"querysets", "statements"},
     {"models"},
     {"devices", "tokens", "user_cache", "notifications", "redis_patience", "audit"},
     {"services"},

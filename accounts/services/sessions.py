@@ -9,22 +9,25 @@ conditional statements and lock nothing else.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import router, transaction
+from django.db.models import F
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from accounts import audit, metrics, notifications, signals, tokens, user_cache
+from accounts import audit, metrics, notifications, signals, statements, tokens, user_cache
 from accounts.conf import get_settings
 from accounts.devices import Device
 from accounts.exceptions import InvalidCredentials, SessionEnded
 from accounts.models import UserSession
 from accounts.querysets import UserSessionQuerySet
 from accounts.services.authentication import find_session
-from accounts.services.owners import lock_owners, of_owners
+from accounts.services.owners import OwnSessions, end_rows
+from accounts.statements import Parameter, Statement
 
 EndReason = UserSession.EndReason
 _NEEDED_TO_MAKE_ROOM = ("device_id", "is_active", "last_seen_at", "expires_at")
@@ -103,7 +106,7 @@ def rotate(refresh_token: str, *, device: Device) -> tokens.TokenPair:
 
 
 def end_sessions(
-    sessions: UserSessionQuerySet,
+    sessions: UserSessionQuerySet | OwnSessions,
     *,
     reason: EndReason,
     actor: Any | None,
@@ -120,20 +123,17 @@ def end_sessions(
     The rows and their audit event commit together. Cache and notifications follow the commit and
     never raise.
     """
+    ending = {
+        "is_active": False,
+        "ended_at": timezone.now(),
+        "end_reason": reason,
+        "ended_by_id": "" if actor is None else str(actor.pk),
+    }
     with transaction.atomic(savepoint=False):
-        owners = lock_owners(sessions)
-        if not owners:
+        by_owner = end_rows(sessions, ending)
+        if not by_owner:
             return 0
-        ending, by_owner = of_owners(sessions.unended(), owners)
-        ended = ending.update(
-            is_active=False,
-            ended_at=timezone.now(),
-            end_reason=reason,
-            ended_by_id="" if actor is None else str(actor.pk),
-        )
-        if not ended:
-            return 0
-        by_owner = by_owner or {owners[0]: ended}
+        ended = sum(by_owner.values())
         audit.sessions_ended(
             by_owner, reason=reason, actor=actor, session_id=session_id, device=device
         )
@@ -203,15 +203,22 @@ def _make_room(user: Any, device: Device, now: dt.datetime, session_id: UUID) ->
 
 def _raise_generation(session: UserSession, now: dt.datetime) -> bool:
     """Compare and set, so that of many refreshes of one token exactly one makes a generation."""
+    alias = router.db_for_write(UserSession)
     generation = session.refresh_generation
-    holding = UserSession.objects.unended().filter(pk=session.pk, refresh_generation=generation)
-    return bool(
-        holding.update(
-            refresh_generation=generation + 1,
-            used_generation=generation,
-            rotated_at=now,
-            last_seen_at=now,
-        )
+    values = {"id": session.pk, "refresh_generation": generation}
+    values |= {"used_generation": generation, "rotated_at": now, "last_seen_at": now}
+    return bool(_raising_generation(alias).execute(values))
+
+
+@functools.cache
+def _raising_generation(alias: str) -> Statement:
+    holding = UserSession.objects.using(alias).unended()
+    return statements.update(
+        holding.filter(pk=Parameter("id"), refresh_generation=Parameter("refresh_generation")),
+        refresh_generation=F("refresh_generation") + 1,
+        used_generation=Parameter("used_generation"),
+        rotated_at=Parameter("rotated_at"),
+        last_seen_at=Parameter("last_seen_at"),
     )
 
 

@@ -17,6 +17,7 @@ from accounts.api.serializers import EndedSerializer, RevokeSerializer, SessionS
 from accounts.api.views.base import EnvelopeView, PublicView
 from accounts.models import UserSession
 from accounts.querysets import UserSessionQuerySet
+from accounts.services.owners import OwnSessions
 from accounts.services.sessions import end_sessions, revoke
 from accounts.web import cookies
 
@@ -26,7 +27,9 @@ LOGOUT_SUCCESSFUL = _("Logout successful")
 class SignOutView(EnvelopeView):
     """Ends some of the caller's own sessions."""
 
-    def end(self, sessions: UserSessionQuerySet, reason: UserSession.EndReason) -> int:
+    def end(
+        self, sessions: UserSessionQuerySet | OwnSessions, reason: UserSession.EndReason
+    ) -> int:
         """End ``sessions`` in the name of the session that asks; return how many."""
         return end_sessions(
             sessions,
@@ -55,7 +58,7 @@ class LogoutView(SignOutView):
     @describe(request=None, data=None, message=LOGOUT_SUCCESSFUL)
     def post(self, request: Request) -> Response:
         """End all of the caller's sessions, on every device, and clear the caller's cache."""
-        self.end(self.mine, UserSession.EndReason.LOGOUT_ALL)
+        self.end(OwnSessions(request.user.pk), UserSession.EndReason.LOGOUT_ALL)
         return self.leave(succeed(None, LOGOUT_SUCCESSFUL))
 
 
@@ -65,7 +68,8 @@ class LogoutCurrentView(SignOutView):
     @describe(request=None, data=None, message=LOGOUT_SUCCESSFUL)
     def post(self, request: Request) -> Response:
         """End the session that asks."""
-        self.end(self.mine.filter(pk=self.session.pk), UserSession.EndReason.LOGOUT)
+        this_one = OwnSessions(request.user.pk, only=self.session.pk)
+        self.end(this_one, UserSession.EndReason.LOGOUT)
         return self.leave(succeed(None, LOGOUT_SUCCESSFUL))
 
 
@@ -75,7 +79,7 @@ class LogoutOthersView(SignOutView):
     @describe(request=None, data=EndedSerializer)
     def post(self, request: Request) -> Response:
         """End all of the caller's sessions but the one that asks."""
-        others = self.mine.excluding(self.session.pk)
+        others = OwnSessions(request.user.pk, all_but=self.session.pk)
         ended = self.end(others, UserSession.EndReason.LOGOUT_OTHERS)
         return succeed({"ended": ended}, _("Other devices signed out"))
 
