@@ -42,7 +42,7 @@ browser: $(DEV_STAMP)  ## the pages in Chromium (Debian: apt install chromium fo
 check: $(DEV_STAMP)  ## format, lint, types, migrations, deployment, schema, docs
 	exec $(PY) -m tests.check
 
-bench: $(BENCH_STAMP)  ## measure the service and its peers, and write docs/benchmarks.md (valgrind, PostgreSQL, Redis)
+bench: $(BENCH_STAMP)  ## measure the service and its peers, and write docs/benchmarks.md (valgrind, wrk, PostgreSQL, Redis)
 	exec $(BENCH)/bin/python -m benchmarks.run
 
 bench-quick: $(DEV_STAMP)  ## measure against stock simplejwt only; fails when the check has become dearer

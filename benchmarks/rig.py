@@ -26,11 +26,15 @@ def prepare(contender: Contender) -> str:
 
 def instructions(contender: Contender) -> float:
     """Return how many million instructions one authenticated GET takes in the web process."""
+    return counted(contender, "measure", prepare(contender), times=COUNTED)
+
+
+def counted(contender: Contender, what: str, *arguments: str, times: int) -> float:
+    """Return how many million instructions each of so many acts takes in the web process."""
     with tempfile.TemporaryDirectory() as directory:
         output = Path(directory) / "callgrind"
-        command = callgrind.command(output)
-        work(contender, "measure", prepare(contender), str(COUNTED), before=command)
-        return callgrind.total(output) / COUNTED / 1e6
+        work(contender, what, *arguments, str(times), before=callgrind.command(output))
+        return callgrind.total(output) / times / 1e6
 
 
 def work(

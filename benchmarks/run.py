@@ -13,14 +13,19 @@ from typing import Any
 
 import psycopg
 
-from benchmarks import report, rig
+from benchmarks import report, rig, served
 from benchmarks.contenders import BY_NAME, CONTENDERS, DATABASE_URL, Contender
+from benchmarks.fill import fill
 
 ROUNDS = 5
-SIZES = (1, 10, 100, 10_000)
+# Of how many sessions somebody signs out, and how often that is measured.
+SIZES = {1: 60, 10: 30, 100: 10, 10_000: 3}
 # And for how many sessions at most: simplejwt's loop takes minutes for ten thousand.
 ENDERS = {"ours": 10_000, "knox": 10_000, "rotation": 100}
+COUNTED = 30
 REFRESHERS = ("ours", "rotation")
+REFRESHES = 1000
+SERVED = ("ours", "ours-profile", "stock", "stateless", "knox", "ours-cookie", "sessions")
 PACKAGES = (
     *("Django", "djangorestframework", "djangorestframework-simplejwt", "PyJWT", "psycopg"),
     *("django-rest-knox", "django-allauth", "granian"),
@@ -29,17 +34,15 @@ PACKAGES = (
 
 def main() -> int:
     """Measure and write."""
-    if problem := rig.missing():
+    if problem := rig.missing() or served.problem():
         sys.exit(f"Cannot measure: {problem}")
     rig.begin_anew()
     rig.make_databases(CONTENDERS)
     report.write(
         checks=checks(),
-        logouts={
-            name: {size: step(BY_NAME[name], "logout", str(size)) for size in SIZES if size <= most}
-            for name, most in ENDERS.items()
-        },
-        refreshes={name: step(BY_NAME[name], "refresh") for name in REFRESHERS},
+        served=under_load(),
+        logouts=logouts(),
+        refreshes=refreshes(),
         versions=versions(),
         machine=machine(),
     )
@@ -66,9 +69,46 @@ def checks() -> dict[str, dict[str, Any]]:
     return found
 
 
+def under_load() -> dict[str, dict[str, float]]:
+    """Return what one server process does, by contender; medians of rounds in turns."""
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in SERVED}
+    for _round in range(3):
+        for name in SERVED:
+            found[name].append(served.measure(BY_NAME[name]))
+            say(f"served {name}: {found[name][-1]}")
+    return {
+        name: {key: statistics.median(each[key] for each in rounds) for key in rounds[0]}
+        for name, rounds in found.items()
+    }
+
+
+def logouts() -> dict[str, dict[int, dict[str, Any]]]:
+    """Return what signing out costs by contender and number of sessions, among a million."""
+    found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in ENDERS}
+    for name in ENDERS:
+        fill(BY_NAME[name])
+    for size, times in SIZES.items():
+        for name, most in ENDERS.items():
+            if size <= most:
+                found[name][size] = step(BY_NAME[name], "logout", str(size), str(times))
+    for name, sizes in found.items():
+        sizes[1]["instructions"] = rig.counted(BY_NAME[name], "logout", "1", times=COUNTED)
+        say(f"logout {name}: {sizes[1]['instructions']:.2f} M instructions")
+    return found
+
+
+def refreshes() -> dict[str, dict[str, Any]]:
+    """Return what a refresh costs by contender."""
+    found = {}
+    for name in REFRESHERS:
+        contender = BY_NAME[name]
+        found[name] = step(contender, "refresh", str(REFRESHES))
+        found[name]["instructions"] = rig.counted(contender, "refresh", times=COUNTED)
+    return found
+
+
 def step(contender: Contender, what: str, *arguments: str) -> dict[str, Any]:
     """Return what a worker finds out in its own database."""
-    rig.prepare(contender)
     found = rig.work(contender, what, *arguments)
     say(f"{what} {contender.name} {' '.join(arguments)}: {found}")
     return found

@@ -108,7 +108,7 @@ def test_a_generation_is_raised_as_by_the_orm(alice: User) -> None:
 def test_an_event_is_written_as_by_the_orm(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     session, key, now = Phone().sign_in(alice).session, uuid7(), timezone.now()
     monkeypatch.setattr(audit, "uuid7", lambda: key)
-    monkeypatch.setattr(audit.timezone, "now", lambda: now)
+    monkeypatch.setattr(timezone, "now", lambda: now)
 
     compiled = sent_by(lambda: audit.token_reused(session, device=PHONE))
 
