@@ -37,7 +37,8 @@ class Device:
 
 def from_request(request: HttpRequest, *, name: str = "", device_id: str = "") -> Device:
     """Return the device behind ``request``; without a ``name`` it is read from the user agent."""
-    user_agent = _printable(request.headers.get("User-Agent", ""))
+    # Not request.headers, which is made of all of them.
+    user_agent = _printable(request.META.get("HTTP_USER_AGENT", ""))
     return Device(
         ip_address=_client_address(request),
         user_agent=user_agent[:USER_AGENT_LENGTH],
@@ -72,7 +73,7 @@ def _parser() -> Parser:
 def _client_address(request: HttpRequest) -> str | None:
     chain = [request.META.get("REMOTE_ADDR", "")]
     if proxies := get_settings().trusted_proxies:
-        forwarded = request.headers.get("X-Forwarded-For", "")
+        forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
         chain = [*forwarded.split(","), *chain] if forwarded else chain
         chain = chain[-(proxies + 1) :]
     return _address(chain[0])
@@ -93,4 +94,6 @@ def _address(text: str) -> str | None:
 
 
 def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
     return "".join(character for character in text if character.isprintable())
