@@ -22,17 +22,24 @@ class SessionStore(db.SessionStore):
 
     def load(self) -> dict[str, Any]:
         """Return what is kept under the key; nothing, and no key, where that is past or unknown."""
+        row = self._find()
+        if row is None:
+            self._session_key = None
+            return {}
+        return self.decode(row[0])
+
+    def _find(self) -> tuple[str] | None:
+        # A quoted cookie can hold a NUL, for which PostgreSQL raises.
+        if "\x00" in (self.session_key or ""):
+            return None
         alias = router.db_for_write(self.model)
         connection = connections[alias]
         expiry = self.model._meta.get_field("expire_date")
         now = expiry.get_db_prep_value(timezone.now(), connection)
         with connection.cursor() as cursor:
             cursor.execute(_compile(self.model, alias), (self.session_key, now))
-            row = cursor.fetchone()
-        if row is None:
-            self._session_key = None
-            return {}
-        return self.decode(row[0])
+            row: tuple[str] | None = cursor.fetchone()
+        return row
 
 
 @functools.cache

@@ -545,6 +545,7 @@ ODD_HEADERS = {
     "forwarded-words": {"X-Forwarded-For": "nobody, \x00, 300.1.1.1"},
     "forwarded-long": {"X-Forwarded-For": "1.2.3.4, " * 2000},
     "session-cookie-nul": {"Cookie": "sessionid=\x00; csrftoken=\x00"},
+    "session-cookie-escaped-nul": {"Cookie": 'sessionid="0000000\\000"; csrftoken=x'},
     "session-cookie-surrogate": {"Cookie": "sessionid=\xed\xa0\x80; csrftoken=\xed\xa0\x80"},
     "session-cookie-long": {"Cookie": f"sessionid={'x' * 20_000}"},
     "cookie-garbage": {"Cookie": ";;;=;=\xff;sessionid"},

@@ -50,6 +50,12 @@ def test_an_unknown_key_is_nobodys() -> None:
     assert both(None) == [({}, None)] * 2
 
 
+def test_a_key_that_no_database_takes_is_nobodys() -> None:
+    store = SessionStore("unknown\x00")
+
+    assert (store.load(), store.session_key) == ({}, None)
+
+
 def test_a_session_past_its_time_is_nobodys(kept: Session) -> None:
     for late, known in ((timedelta(seconds=-60), None), (timedelta(seconds=60), kept.session_key)):
         Session.objects.update(expire_date=timezone.now() + late)
