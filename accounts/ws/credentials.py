@@ -60,7 +60,10 @@ class Claim:
 def request_of(scope: dict[str, Any]) -> ASGIRequest:
     """Return the handshake as the request that it is, so that Django's own rules apply to it."""
     scheme = "https" if scope.get("scheme") == "wss" else "http"
-    return ASGIRequest({**scope, "type": "http", "method": "GET", "scheme": scheme}, BytesIO())
+    # A handshake has no body, and Django raises for a Content-Type that it cannot read.
+    headers = [field for field in scope["headers"] if field[0].lower() != b"content-type"]
+    facts = {"type": "http", "method": "GET", "scheme": scheme, "headers": headers}
+    return ASGIRequest({**scope, **facts}, BytesIO())
 
 
 async def find_claim(request: ASGIRequest) -> Claim | None:

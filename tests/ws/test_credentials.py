@@ -55,6 +55,19 @@ def test_an_app_says_who_it_is_with_its_header(
     assert (ear.hears(), ear.subprotocol) == (ready(phone.session), None)
 
 
+@pytest.mark.parametrize(
+    "content_type", [b"text/plain; charset*=nonsense''x", b"text/plain; charset=\x00", b"\xff;"]
+)
+def test_a_content_type_that_cannot_be_read_does_not_matter(
+    alice: User, phone_of: PhoneOf, open_ear: OpenEar, content_type: bytes
+) -> None:
+    phone = phone_of(alice)
+
+    ear = open_ear([*bearer(phone), (b"content-type", content_type)])
+
+    assert ear.hears() == ready(phone.session)
+
+
 def test_a_page_with_a_token_says_who_it_is_with_a_subprotocol(
     alice: User, phone_of: PhoneOf, open_ear: OpenEar
 ) -> None:
