@@ -20,7 +20,7 @@ from typing import Any
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
-from authsvc import environment
+from authsvc import environment, requests
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "authsvc.settings")
 
@@ -29,7 +29,7 @@ warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sy
 
 with environment.one_line_errors():
     environment.prepare_server()
-    _django = get_asgi_application()
+    _django = requests.tolerate(get_asgi_application())
 
 from accounts.ws.urls import application as _accounts  # noqa: E402 - the apps come first
 

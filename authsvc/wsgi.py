@@ -4,10 +4,10 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from authsvc import environment
+from authsvc import environment, requests
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "authsvc.settings")
 
 with environment.one_line_errors():
     environment.prepare_server()
-    application = get_wsgi_application()
+    application = requests.tolerate(get_wsgi_application())
