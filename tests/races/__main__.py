@@ -24,7 +24,13 @@ from tests.run import DATABASE_URL, OURS, missing_services, spare_redis, url
 # Seconds between two lines of progress.
 PAUSE = 10.0
 # Those that need most come last: they get what the others leave.
-PLACES = ("tests/races/test_doors.py", "tests/races/test_sessions.py", "tests/fleet", "tests/races")
+PLACES = (
+    "tests/fuzz",
+    "tests/races/test_doors.py",
+    "tests/races/test_sessions.py",
+    "tests/fleet",
+    "tests/races",
+)
 PACKAGES = ("Django", "psycopg", "granian", "djangorestframework", "argon2-cffi")
 
 
