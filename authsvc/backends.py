@@ -99,16 +99,17 @@ def _postgres(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pool() -> dict[str, Any]:
-    from authsvc.postgresql.base import DeadlineConnection  # noqa: PLC0415 - SQLite does without psycopg
+    from authsvc.postgresql import base  # noqa: PLC0415 - SQLite does without psycopg
 
     return {
-        "connection_class": DeadlineConnection,
+        "connection_class": base.DeadlineConnection,
         "min_size": 1,
         "max_size": environment.database_pool_size(),
         "timeout": POOL_TIMEOUT,
         # Give up after a second try: otherwise the pool sleeps for ever longer times, and the
-        # database is back long before the service is. The next request asks for a connection anew.
+        # database is back long before the service is.
         "reconnect_timeout": 0.0,
+        "reconnect_failed": base.connect_again,
     }
 
 

@@ -28,20 +28,37 @@ if TYPE_CHECKING:
 PATIENCE = 2.6
 CHECK_PATIENCE = 0.5
 COOLDOWN = 0.5
+BETWEEN_TRIES = 0.3
 # For so many seconds after a check the next one goes without a question to the server.
 TRUSTED = 1.0
 
 
 class _Rest:
-    """Until when nothing is asked of the database."""
+    """Until when nothing is asked of the database, and when somebody last wanted to."""
 
     until = 0.0
+    wanted_at = 0.0
 
     def begin(self) -> None:
         self.until = time.monotonic() + COOLDOWN
 
 
 rest = _Rest()
+
+
+def connect_again(pool: ConnectionPool) -> None:
+    """
+    Try anew in a moment: the pool's ``reconnect_failed``.
+
+    The pool gives up and leaves those who wait to their timeout; were all threads among them,
+    nobody would try until then, however soon the database is back. Only an empty pool tries, and
+    only for somebody: a server that is full is not pressed, and nobody's silence fills no log.
+    """
+    time.sleep(BETWEEN_TRIES)
+    is_wanted = time.monotonic() - rest.wanted_at < PATIENCE
+    if is_wanted and not pool.get_stats()["pool_size"]:
+        # Of an empty pool it checks nothing; it lets it grow.
+        pool.check()
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
@@ -127,10 +144,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: Any) -> Any:
         """Take a connection from the pool; OperationalError at once while the database rests."""
-        if time.monotonic() < rest.until and not self.pool.get_stats()["pool_available"]:
+        rest.wanted_at = time.monotonic()
+        if rest.wanted_at < rest.until and not self.pool.get_stats()["pool_available"]:
             raise psycopg.OperationalError("the database failed a moment ago and is left alone")
         try:
-            return super().get_new_connection(conn_params)
+            connection = super().get_new_connection(conn_params)
         except PoolTimeout:
             rest.begin()
             raise
+        rest.until = 0.0
+        return connection

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,7 +24,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.django_db(databases=[])]
 
 Server = Callable[[], base.DatabaseWrapper]
 
-SHORT = 0.1
+SHORT, LONG = 0.1, 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +32,7 @@ def _short_patience(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(base, "PATIENCE", SHORT)
     monkeypatch.setattr(base, "CHECK_PATIENCE", SHORT)
     monkeypatch.setattr(base, "TRUSTED", -1.0)
+    monkeypatch.setattr(base, "BETWEEN_TRIES", SHORT / 2)
     monkeypatch.setattr(base.DeadlineConnection, "_patience", SHORT)
     monkeypatch.setattr(backends, "POOL_TIMEOUT", SHORT)
     base.rest.until = 0.0
@@ -141,6 +144,43 @@ def test_a_connection_made_meanwhile_ends_the_rest(server: Server) -> None:
     base.rest.begin()
 
     assert ask(connection) == 1
+
+
+def test_a_connection_ends_the_rest_for_everybody(server: Server) -> None:
+    first, second = server(), server()
+    ask(first)
+    base.rest.begin()
+
+    with first.cursor():
+        assert ask(second) == 1
+
+
+def test_whoever_waits_when_the_database_is_back_gets_a_connection(
+    server: Server, wire: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "PATIENCE", LONG)
+    connection = server()
+    connection.settings_dict["OPTIONS"]["pool"]["timeout"] = LONG
+    wire.mode = "refuse"
+    returning = threading.Timer(5 * SHORT, setattr, [wire, "mode", "pass"])
+    returning.start()
+
+    assert ask(connection) == 1
+
+    returning.join()
+
+
+def test_nobody_tries_for_nobody(server: Server, wire: Proxy) -> None:
+    connection = server()
+    wire.mode = "refuse"
+    with pytest.raises(OperationalError):
+        ask(connection)
+    time.sleep(5 * SHORT)
+    wire.mode = "pass"
+
+    time.sleep(5 * SHORT)
+
+    assert wire.connections == 0
 
 
 def test_outside_the_pool_a_connection_executes_like_any_other(server: Server) -> None:
