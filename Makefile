@@ -33,7 +33,7 @@ demo: $(RUN_STAMP)  ## sign in on three devices, log out on one, watch the other
 test: $(DEV_STAMP)  ## every test; those for PostgreSQL and Redis run when these are reachable
 	exec $(PY) -m tests.run $(ARGS)
 
-races: $(DEV_STAMP)  ## the races and the fleet in full, and the table of docs/reliability.md (PostgreSQL, Redis)
+races: $(DEV_STAMP)  ## the races, outages and the fleet in full, and the table of docs/reliability.md (PostgreSQL, Redis)
 	exec $(PY) -m tests.races
 
 browser: $(DEV_STAMP)  ## the pages in Chromium (Debian: apt install chromium fonts-noto-cjk); screenshots in var/screenshots

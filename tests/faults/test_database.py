@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from accounts.models import AuditEvent, User, UserSession
 from accounts.services.sessions import open_session
 from authsvc import processes
 from tests.faults.proxy import Mode, Proxy
+from tests.races.course import Tally
 from tests.services.test_sessions import APP, PHONE
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -33,6 +35,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.django_db(tran
 # What the design promises, and what a busy machine may add.
 IN_TIME = 3.0 + 1.0
 BACK_WITHIN = 5.0
+AWAY = {"refuse": "connections refused", "hang": "silent", "reset": "connections reset"}
 
 
 class Answer(NamedTuple):
@@ -129,7 +132,12 @@ def wait_until_it_answers(server: Server, process: subprocess.Popen[bytes]) -> N
 @pytest.fixture
 def pair(alice: User) -> tuple[str, str]:
     """Alice's tokens, which the server takes as they are."""
-    issued = tokens.issue(open_session(alice, client=APP, device=PHONE))
+    return sign_in(alice)
+
+
+def sign_in(user: User) -> tuple[str, str]:
+    """Open a session; return its tokens."""
+    issued = tokens.issue(open_session(user, client=APP, device=PHONE))
     return issued.access_token, issued.refresh_token
 
 
@@ -150,27 +158,66 @@ def wait_until_it_is_back(server: Server, token: str) -> None:
         time.sleep(0.1)
 
 
+def last_error(server: Server, token: str, seconds: float) -> float:
+    """Call for so many seconds; return when the last call that failed began, if one did."""
+    until, last = time.monotonic() + seconds, 0.0
+    while (at := time.monotonic()) < until:
+        answer = server.call("GET", "/auth/profile", token=token)
+        assert answer.status in {200, 503}, answer
+        last = at if answer.status == 503 else last
+        time.sleep(0.02)
+    return last
+
+
+def late_error(server: Server, token: str, pause: float, watch: float) -> float:
+    """
+    Let the database return after a ``pause``, and go on calling, as before, for ``watch`` seconds.
+
+    Return how long after the return the last call that failed began.
+    """
+    with ThreadPoolExecutor(4) as callers:
+        asked = [callers.submit(last_error, server, token, pause + watch) for _caller in range(4)]
+        time.sleep(pause)
+        server.proxy.mode = "pass"
+        back = time.monotonic()
+    return max(0.0, *(one.result() - back for one in asked))
+
+
+def written() -> tuple[list[Any], int]:
+    """Return what is stored of sessions and acts."""
+    return list(UserSession.objects.order_by("pk").values()), AuditEvent.objects.count()
+
+
 @pytest.mark.parametrize("mode", ["refuse", "hang", "reset"])
 def test_a_database_that_is_away_is_a_503_and_nothing_is_decided(
-    mode: Mode, server: Server, pair: tuple[str, str]
+    mode: Mode, server: Server, alice: User, tally: Tally
 ) -> None:
-    wait_until_it_is_back(server, pair[0])
-    rows = list(UserSession.objects.values())
-    server.proxy.mode = mode
+    answers: list[Answer] = []
+    errors: list[float] = []
+    chance, watch = random.Random(1), 2.5 if tally.is_full else 0.3
+    for _round in tally.rounds(1, 20):
+        pair = access, _refresh = sign_in(alice)
+        wait_until_it_is_back(server, access)
+        before = written()
+        server.proxy.mode = mode
 
-    with ThreadPoolExecutor(8) as callers:
-        answers = list(callers.map(lambda call: call(), server.calls(pair)))
+        with ThreadPoolExecutor(8) as callers:
+            answers += callers.map(lambda call: call(), server.calls(pair))
 
+        assert written() == before
+        errors.append(late_error(server, access, chance.uniform(0.0, watch), watch))
+        wait_until_it_is_back(server, access)
+        assert server.call("POST", "/auth/logout", token=access).status == 200
+        assert {row.end_reason for row in UserSession.objects.all()} == {"logout_all"}
+        assert server.call("GET", "/auth/profile", token=access).status == 401
     for answer in answers:
         assert_unavailable(answer)
-    assert list(UserSession.objects.values()) == rows
-    assert AuditEvent.objects.count() == 1
-
-    server.proxy.mode = "pass"
-    wait_until_it_is_back(server, pair[0])
-    assert server.call("POST", "/auth/logout", token=pair[0]).status == 200
-    assert UserSession.objects.get().end_reason == "logout_all"
-    assert server.call("GET", "/auth/profile", token=pair[0]).status == 401
+    tally.claim(
+        f"the database away: {AWAY[mode]}",
+        f"{len(answers)} of {len(answers)} calls that needed it answered 503, the slowest after "
+        f"{max(answer.took for answer in answers):.2f} s; 0 wrong 401; {len(errors)} returns, "
+        f"the last error began {max(errors):.2f} s after one",
+    )
 
 
 def test_connections_that_were_closed_while_idle_are_replaced_unnoticed(

@@ -1,5 +1,5 @@
 """
-``make races``: the races and the fleet in full, and the table that docs/reliability.md holds.
+``make races``: the races, the outages and the fleet in full, and the table of docs/reliability.md.
 
 Needs PostgreSQL and Redis, where ``make test`` looks for them. It keeps to MINUTES, ten unless
 told: a claim whose share is used up stops there, and the table says how many it did.
@@ -26,10 +26,8 @@ PAUSE = 10.0
 # Those that need most come last: they get what the others leave.
 PLACES = (
     "tests/fuzz",
-    "tests/races/test_doors.py",
-    "tests/races/test_sessions.py",
-    "tests/fleet",
-    "tests/races",
+    *("tests/races/test_doors.py", "tests/races/test_sessions.py", "tests/faults/test_database.py"),
+    *("tests/outages", "tests/fleet", "tests/races"),
 )
 PACKAGES = ("Django", "psycopg", "granian", "djangorestframework", "argon2-cffi")
 

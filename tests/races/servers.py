@@ -44,6 +44,11 @@ class Server:
         }
         self._command = processes.granian(*options, host="127.0.0.1", port=self.port)
 
+    def with_(self, **variables: str) -> Self:
+        """Change the environment of a server that has not been started."""
+        self._variables |= variables
+        return self
+
     def start(self) -> Self:
         """Start it; ``wait`` is for later, so that several can be started at a time."""
         with patch.dict(os.environ, self._variables):

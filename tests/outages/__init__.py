@@ -1,0 +1,1 @@
+"""Redis and PostgreSQL failing under the processes of production, with figures."""
