@@ -24,6 +24,7 @@ from typing import Any
 
 from django.core.management import call_command
 
+from benchmarks.rig import set_up
 from benchmarks.rows import EVENTS, OWNER, SESSIONS, USERS, copy, database
 
 QUERIES, SECONDS, TRIES = 12, 0.5, 5
@@ -31,24 +32,6 @@ DAYS = 90
 SESSIONS_PER_USER = 4
 # Half of those of the last thirty days are active, and none of those before.
 ACTIVE = "n % 2 = 0 AND n > {total} * 2 / 3"
-
-
-def set_up(url: str) -> None:
-    """Start Django on the database and migrate it."""
-    os.environ |= {
-        "AUTHSVC_ENV_FILE": "",
-        "DATABASE_URL": url,
-        "DJANGO_SETTINGS_MODULE": "authsvc.settings",
-        "JWT_SIGNING_KEY": secrets.token_urlsafe(48),
-        "LOG_LEVEL": "ERROR",
-        "REDIS_URL": "",
-        "SECRET_KEY": secrets.token_urlsafe(48),
-        "SECURE_SSL_REDIRECT": "0",
-    }
-    import django
-
-    django.setup()
-    call_command("migrate", interactive=False, verbosity=0)
 
 
 def fill(url: str, *, sessions: int, events: int) -> None:
@@ -219,7 +202,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=5_000_000)
     options = parser.parse_args()
     with database(os.environ["DATABASE_URL"], "admin") as url:
-        set_up(url)
+        set_up(url, LOG_LEVEL="ERROR")
         fill(url, sessions=options.sessions, events=options.events)
         return 0 if measure() else 1
 

@@ -34,7 +34,9 @@ from dataclasses import dataclass, field
 import psycopg
 from tqdm import tqdm
 
-from benchmarks.sockets import database, free_port, set_up, wait_for
+from benchmarks.rig import set_up
+from benchmarks.rows import database
+from benchmarks.sockets import free_port, wait_for
 
 DEVICES = 4
 ALONE = 30.0
@@ -131,8 +133,8 @@ def main() -> int:
     parser.add_argument("--batch", default="500")
     parser.add_argument("--rate", default="5000")
     options = parser.parse_args()
-    with database(os.environ["DATABASE_URL"]) as url:
-        set_up(url)
+    with database(os.environ["DATABASE_URL"], "incident") as url:
+        set_up(url, REDIS_URL=os.environ["REDIS_URL"])
         fill(options.people)
         with server() as port:
             others = Others(port, url, options.people, options.pace)

@@ -1,9 +1,10 @@
-"""Starting workers and reading what they found."""
+"""Setting up, starting workers, and reading what they found."""
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,27 @@ def work(
         sys.exit(f"{what} {contender.name}: {ended.stderr[-3000:]}")
     found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return found
+
+
+def set_up(url: str, **variables: str) -> None:
+    """Start Django in this process on the database, without limits, and migrate it."""
+    os.environ |= {
+        "AUTHSVC_ENV_FILE": "",
+        "DATABASE_URL": url,
+        "DJANGO_SETTINGS_MODULE": "authsvc.settings",
+        "JWT_SIGNING_KEY": secrets.token_urlsafe(48),
+        "LOG_LEVEL": "WARNING",
+        "RATE_LIMITS": "off",
+        "REDIS_URL": "",
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "SECURE_SSL_REDIRECT": "0",
+        **variables,
+    }
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", interactive=False, verbosity=0)
 
 
 def make_databases(contenders: Iterable[Contender]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -13,8 +14,8 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from benchmarks.rig import set_up
 from benchmarks.scale_figures import Figure, Figures, explained, noted
-from benchmarks.sockets import set_up
 
 CHECKS, BITES, PRUNED = 3, 20, 200
 # Of the people with one session: who signs in again, and whose end nothing comes before.
@@ -49,7 +50,7 @@ def use(url: str) -> Iterator[None]:
     from django.apps import apps
 
     if not apps.ready:
-        set_up(url)
+        set_up(url, REDIS_URL=os.environ["REDIS_URL"])
     from django.db import connection
 
     connection.close()

@@ -25,7 +25,6 @@ import contextlib
 import http.client
 import json
 import os
-import secrets
 import socket
 import statistics
 import subprocess
@@ -37,12 +36,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg
-from psycopg import sql
 from tqdm import tqdm
 from websockets.asyncio.client import ClientConnection, connect
+
+from benchmarks.rig import set_up
+from benchmarks.rows import database
 
 DEVICES = 5
 # Seconds, and for the process of the sockets MiB.
@@ -99,45 +99,11 @@ def main() -> int:
     number = parser.parse_args().sockets
     if not 20 <= number <= 20_000:
         parser.error("--sockets must be from 20 to 20000")
-    with database(os.environ["DATABASE_URL"]) as url:
-        set_up(url)
+    with database(os.environ["DATABASE_URL"], "sockets") as url:
+        set_up(url, REDIS_URL=os.environ["REDIS_URL"])
         people = sign_in(number // DEVICES)
         with servers() as running, ThreadPoolExecutor(AT_ONCE) as threads:
             return asyncio.run(measure(people, running, threads, url))
-
-
-@contextlib.contextmanager
-def database(beside: str) -> Iterator[str]:
-    """Make a database and drop it in the end."""
-    name = f"bench_sockets_{os.getpid()}"
-    with psycopg.connect(beside, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    try:
-        yield urlsplit(beside)._replace(path=f"/{name}").geturl()
-    finally:
-        with psycopg.connect(beside, autocommit=True) as connection:
-            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
-            connection.execute(drop.format(sql.Identifier(name)))
-
-
-def set_up(url: str) -> None:
-    """Start Django on the database and migrate it."""
-    os.environ |= {
-        "AUTHSVC_ENV_FILE": "",
-        "DATABASE_URL": url,
-        "DJANGO_SETTINGS_MODULE": "authsvc.settings",
-        "JWT_SIGNING_KEY": secrets.token_urlsafe(48),
-        "LOG_LEVEL": "WARNING",
-        "RATE_LIMITS": "off",
-        "REDIS_URL": os.environ["REDIS_URL"],
-        "SECRET_KEY": secrets.token_urlsafe(48),
-        "SECURE_SSL_REDIRECT": "0",
-    }
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", interactive=False, verbosity=0)
 
 
 def sign_in(number: int) -> list[Person]:
