@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import socket
@@ -15,12 +16,16 @@ from pathlib import Path
 
 from django.core.management import CommandError
 
+logger = logging.getLogger(__name__)
+
 # After SIGTERM: for requests on their way. granian's own limit comes first.
 GRACE = 12.0
 GRANIAN_GRACE = 10
 # granian counts connections with this, not requests: a small number lets a handful of idle
 # keep-alive connections keep everybody else out.
 CONNECTIONS = 1024
+# A server that has run for so long, in seconds, did not fail to start.
+STEADY = 10.0
 # glibc would keep the 19 MiB of each password hash, once for every thread: 277 MB for a process
 # after some logins, against 121 MB like this. For other C libraries these names mean nothing.
 FRUGAL_MALLOC = {
@@ -63,28 +68,55 @@ def require_free_port(host: str, port: int, *, variable: str) -> None:
 
 def supervise(commands: Sequence[Sequence[str]], *, cwd: Path) -> int:
     """
-    Run the commands until one ends or a signal comes, stop the others, and return the status.
+    Run the commands until one fails or a signal comes, stop the others, and return the status.
 
-    The status is that of the child that ended first, 1 at the least: a server does not end by
-    itself. After SIGINT or SIGTERM it is 0.
+    One that ends after it has run for STEADY seconds is started again, for which the others need
+    not stop. One that ends sooner has failed: the status is its own, 1 at the least, since a
+    server does not end by itself. After SIGINT or SIGTERM it is 0.
     """
     caught: list[int] = []
     previous = {
         number: signal.signal(number, lambda received, _frame: caught.append(received))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
-    children: list[subprocess.Popen[bytes]] = []
+    children: list[Child] = []
     try:
         for command in commands:
-            children.append(start(command, cwd=cwd))
-        while not caught and all(child.poll() is None for child in children):
+            children.append(Child(command, cwd))
+        while not caught and not any(child.has_failed() for child in children):
+            for child in children:
+                child.replace_if_dead()
             time.sleep(0.2)
-        ended = [child.returncode for child in children if child.returncode is not None]
+        ended = [child.process.poll() or 0 for child in children]
     finally:
-        stop(children)
+        stop([child.process for child in children])
         for number, handler in previous.items():
             signal.signal(number, handler)
     return 0 if caught else max(1, *ended)
+
+
+class Child:
+    """A command that runs."""
+
+    def __init__(self, command: Sequence[str], cwd: Path) -> None:
+        self._command, self._cwd = command, cwd
+        self._begin()
+
+    def has_failed(self) -> bool:
+        """Tell whether it has ended too soon for another try."""
+        return self.process.poll() is not None and time.monotonic() - self._since < STEADY
+
+    def replace_if_dead(self) -> None:
+        """Start it again if it has ended."""
+        if (status := self.process.poll()) is not None:
+            logger.error("A server process ended with status %s and is started again", status)
+            # Its workers would go on listening.
+            stop([self.process])
+            self._begin()
+
+    def _begin(self) -> None:
+        self.process = start(self._command, cwd=self._cwd)
+        self._since = time.monotonic()
 
 
 def start(command: Sequence[str], *, cwd: Path) -> subprocess.Popen[bytes]:

@@ -61,6 +61,31 @@ def test_a_server_that_ends_without_an_error_has_failed_all_the_same(tmp_path: P
     assert processes.supervise([ENDS_WITH_0], cwd=tmp_path) == 1
 
 
+def test_a_server_that_dies_after_a_while_is_replaced_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # It dies when it is started first, and the second time it has the signal sent that ends all.
+    monkeypatch.setattr(processes, "STEADY", 0.0)
+    dies = f"""
+import os, pathlib, time
+began = pathlib.Path("began")
+if not began.exists():
+    began.touch()
+    os.kill(os.getpid(), 9)
+{STOPS_ITS_PARENT}
+time.sleep(60)
+"""
+    goes_on = "import pathlib, time; pathlib.Path('goes-on').open('a').write('.'); time.sleep(60)"
+
+    status = processes.supervise(
+        [[sys.executable, "-c", dies], [sys.executable, "-c", goes_on]], cwd=tmp_path
+    )
+
+    assert status == 0
+    assert "ended with status -9 and is started again" in caplog.text
+    assert (tmp_path / "goes-on").read_text() == "."
+
+
 def test_a_signal_stops_the_children_and_is_no_failure(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
     stops_us = [sys.executable, "-c", f"{STOPS_ITS_PARENT} import time; time.sleep(60)"]
