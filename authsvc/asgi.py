@@ -1,8 +1,9 @@
 """
 The ASGI edge: ``application`` is everything in one process, ``sockets`` is ``/ws/`` alone.
 
-A phone that drives into a tunnel says no goodbye, and ASGI has no message for a ping. So TCP
-asks: a connection whose other end is gone is closed a minute later.
+A phone that drives into a tunnel says no goodbye, ASGI has no message for a ping, and not every
+server sends pings by itself: ``authsvc.sockets`` does, granian does not. So TCP asks: a connection
+whose other end is gone is closed a minute later.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def watch_connections() -> None:
     """
     Make TCP watch what this process accepts from now on, and allow it more of that.
 
-    A connection inherits the options of the socket that listens. The server opens that one after
-    it has imported this module and does not hand it out, so the first handshake looks for it.
+    A connection inherits the options of the socket that listens. A server opens that one after it
+    has imported this module, and granian does not hand it out, so the first handshake looks for it.
     """
     if sys.platform != "linux":
         return

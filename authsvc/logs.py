@@ -13,6 +13,7 @@ def logging(log_format: str, level: str) -> dict[str, Any]:
         "filters": {
             "request_id": {"()": "django_guid.log_filters.CorrelationId"},
             "without_links": {"()": "authsvc.observability.WithoutLinks"},
+            "without_garbage": {"()": "authsvc.observability.WithoutGarbage"},
         },
         "formatters": {
             "text": {
@@ -47,6 +48,8 @@ def logging(log_format: str, level: str) -> dict[str, Any]:
             "django_guid": {"level": "WARNING"},
             # A stranger's doing, with a traceback each: the request's own line says 400.
             "django.security.DisallowedHost": {"level": "CRITICAL"},
+            # Its line for each handshake has the whole URL, and whoever put a token there.
+            "uvicorn.error": {"level": "ERROR", "filters": ["without_garbage"]},
             # Tells of every connection that is lent and returned.
             "psycopg.pool": {"level": "WARNING" if level in {"DEBUG", "INFO"} else level},
         },

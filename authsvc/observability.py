@@ -130,6 +130,14 @@ class WithoutLinks(logging.Filter):
         return True
 
 
+class WithoutGarbage(logging.Filter):
+    """Leaves out a stranger's text that is no UTF-8, with a traceback each: the close says 1007."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the record is about anything else."""
+        return not (record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError))
+
+
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     """

@@ -1,4 +1,4 @@
-"""The server processes: how granian is called, and how several children live and die together."""
+"""The server processes: how each server is called, and how several live and die together."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from django.core.management import CommandError
 
 logger = logging.getLogger(__name__)
 
-# After SIGTERM: for requests on their way. granian's own limit comes first.
+# After SIGTERM: for requests on their way. The servers' own limit comes first.
 GRACE = 12.0
-GRANIAN_GRACE = 10
+GRACE_OF_SERVERS = 10
+BACKLOG = 1024
 # granian counts connections with this, not requests: a small number lets a handful of idle
 # keep-alive connections keep everybody else out.
 CONNECTIONS = 1024
@@ -35,16 +36,21 @@ FRUGAL_MALLOC = {
 }
 
 
-def granian(*options: str, host: str, port: int, grace: int = GRANIAN_GRACE) -> list[str]:
+def granian(*options: str, host: str, port: int, grace: int = GRACE_OF_SERVERS) -> list[str]:
     """Return the command of a granian server; the options that are the same for all are added."""
     return [
         *(sys.executable, "-m", "granian"),
         *("--host", host, "--port", str(port)),
-        *("--http", "1", "--backlog", str(CONNECTIONS), "--backpressure", str(CONNECTIONS)),
+        *("--http", "1", "--backlog", str(BACKLOG), "--backpressure", str(CONNECTIONS)),
         *("--log-level", "error", "--no-access-log"),
         *("--workers-kill-timeout", str(grace)),
         *options,
     ]
+
+
+def sockets(*, host: str, port: int) -> list[str]:
+    """Return the command of the server that holds the sockets and nothing else."""
+    return [sys.executable, "-m", "authsvc.sockets", host, str(port)]
 
 
 def url_of(host: str, port: int) -> str:
@@ -53,10 +59,14 @@ def url_of(host: str, port: int) -> str:
     return f"http://{f'[{name}]' if ':' in name else name}:{port}"
 
 
+def family_of(host: str) -> socket.AddressFamily:
+    """Return the family of an address or a name."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 def require_free_port(host: str, port: int, *, variable: str) -> None:
     """Refuse a port that another process listens on, which granian would share with it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(family_of(host), socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

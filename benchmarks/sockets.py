@@ -12,6 +12,9 @@ production shape on this machine: one WSGI process for HTTP and one process for 
     burst   a quarter do so all at once
     lost    the rest are ended by SQL, and nobody publishes a notice
 
+Between those of ``paced`` as many users sign out who have sessions and no socket: what a logout
+takes longer for being listened to is the difference.
+
 A delay is the time from the answer to the logout, or from the commit, until the client has the
 message; one that has it before the answer counts as 0. Clients, servers, PostgreSQL and Redis
 share the machine. Ends with 1 when a figure is over its goal or a socket was not told.
@@ -30,7 +33,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
@@ -47,6 +50,8 @@ from benchmarks.rows import database
 DEVICES = 5
 # Seconds, and for the process of the sockets MiB.
 MEDIAN, P99, LOST, MEMORY = 0.050, 1.0, 15.0, 200
+# Of a logout's own time.
+RISE = 0.001
 PAUSE = 0.05
 AT_ONCE = 16
 CONNECTING = 50
@@ -64,10 +69,15 @@ class Device:
 
 @dataclass
 class Person:
-    """Somebody with several devices. ``ended_at`` is when their end was answered or committed."""
+    """
+    Somebody with several devices.
+
+    ``ended_at`` is when their end was answered or committed, ``took`` how long their logout took.
+    """
 
     devices: list[Device]
     ended_at: float = 0.0
+    took: float = 0.0
 
     def delays(self) -> Iterator[float]:
         """Yield how long each device waited."""
@@ -86,10 +96,8 @@ class Servers:
 
     def memory(self) -> float:
         """Return the resident memory of the process that holds the sockets, in MiB."""
-        parent = self.processes[1].pid
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        pages = [int(Path(f"/proc/{child}/statm").read_text().split()[1]) for child in children]
-        return max(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        pages = int(Path(f"/proc/{self.processes[1].pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def main() -> int:
@@ -102,8 +110,9 @@ def main() -> int:
     with database(os.environ["DATABASE_URL"], "sockets") as url:
         set_up(url, REDIS_URL=os.environ["REDIS_URL"])
         people = sign_in(number // DEVICES)
+        unheard = sign_in(number // DEVICES // 2)
         with servers() as running, ThreadPoolExecutor(AT_ONCE) as threads:
-            return asyncio.run(measure(people, running, threads, url))
+            return asyncio.run(measure(people, unheard, running, threads, url))
 
 
 def sign_in(number: int) -> list[Person]:
@@ -116,7 +125,8 @@ def sign_in(number: int) -> list[Person]:
     from accounts.models import User, UserSession
 
     expires_at = timezone.now() + get_settings().session_lifetime
-    users = [User(email=f"person{n}@example.com", password="!") for n in range(number)]
+    before = User.objects.count()
+    users = [User(email=f"person{before + n}@example.com", password="!") for n in range(number)]
     User.objects.bulk_create(users)
     rows = [
         UserSession(user=user, client="app", device_name=f"phone {n}", expires_at=expires_at)
@@ -135,18 +145,17 @@ def servers() -> Iterator[Servers]:
     from authsvc import processes
 
     running = Servers(http=free_port(), ws=free_port())
-    options = {
-        running.http: ["--interface", "wsgi", "--no-ws", "--blocking-threads", "8"],
-        running.ws: ["--interface", "asginl", "--backpressure", "20480"],
-    }
-    targets = {running.http: "authsvc.wsgi:application", running.ws: "authsvc.asgi:sockets"}
+    http = processes.granian(
+        *("--interface", "wsgi", "--no-ws", "--blocking-threads", "8", "authsvc.wsgi:application"),
+        host="127.0.0.1",
+        port=running.http,
+    )
     try:
-        for port, of_port in options.items():
-            command = processes.granian(*of_port, targets[port], host="127.0.0.1", port=port)
+        for command in (http, processes.sockets(host="127.0.0.1", port=running.ws)):
             running.processes.append(
                 subprocess.Popen(command, env=processes.FRUGAL_MALLOC | os.environ)
             )
-        for port in options:
+        for port in (running.http, running.ws):
             wait_for(port)
         yield running
     finally:
@@ -178,7 +187,11 @@ def wait_for(port: int) -> None:
 
 
 async def measure(
-    people: list[Person], running: Servers, threads: ThreadPoolExecutor, url: str
+    people: list[Person],
+    unheard: list[Person],
+    running: Servers,
+    threads: ThreadPoolExecutor,
+    url: str,
 ) -> int:
     """Open the sockets, end them, and print what was found."""
     empty = running.memory()
@@ -191,11 +204,13 @@ async def measure(
     async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as listening:
         await open_all(people, running.ws, stack, listening)
         full = running.memory()
-        with tqdm(total=len(people), desc="signing out", unit="people") as bar:
-            await pace(groups["paced"], running.http, threads, bar)
+        with tqdm(total=len(people) + len(unheard), desc="signing out", unit="people") as bar:
+            turns = chain.from_iterable(zip(groups["paced"], unheard, strict=True))
+            await pace(turns, running.http, threads, bar)
             await burst(groups["burst"], running.http, threads, bar)
             await lose(groups["lost"], url, bar)
-    return report(groups, empty, max(full, running.memory()))
+    missed = report(groups, empty, max(full, running.memory()))
+    return int(missed | report_rise(groups["paced"], unheard))
 
 
 async def open_all(
@@ -242,7 +257,7 @@ async def listen(device: Device, wire: ClientConnection) -> None:
                     device.told_at = time.monotonic()
 
 
-async def pace(people: list[Person], port: int, threads: ThreadPoolExecutor, bar: Any) -> None:
+async def pace(people: Iterable[Person], port: int, threads: ThreadPoolExecutor, bar: Any) -> None:
     """Let the people sign out one after the other."""
     for person in people:
         await in_thread(threads, person, port)
@@ -268,10 +283,12 @@ def sign_out(person: Person, port: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     with contextlib.closing(connection):
         headers = {"Authorization": f"Bearer {person.devices[0].token}"}
+        began = time.monotonic()
         connection.request("POST", "/auth/logout", headers=headers)
         answer = connection.getresponse()
         answer.read()
         person.ended_at = time.monotonic()
+        person.took = person.ended_at - began
         assert answer.status == 200, answer.status
 
 
@@ -291,8 +308,8 @@ async def lose(people: list[Person], url: str, bar: Any) -> None:
     bar.update(len(people))
 
 
-def report(groups: dict[str, list[Person]], empty: float, full: float) -> int:
-    """Print the figures; return 1 when one is over its goal."""
+def report(groups: dict[str, list[Person]], empty: float, full: float) -> bool:
+    """Print the figures; return whether one is over its goal."""
     missed = False
     for name, people in groups.items():
         sockets = sum(len(person.devices) for person in people)
@@ -310,8 +327,17 @@ def report(groups: dict[str, list[Person]], empty: float, full: float) -> int:
         f"memory of the sockets' process: {full:.0f} MiB with {sockets}, {empty:.0f} without, "
         f"{1024 * (full - empty) / sockets:.0f} KiB each"
     )
-    missed |= full > MEMORY
-    return int(missed)
+    return missed | (full > MEMORY)
+
+
+def report_rise(heard: list[Person], unheard: list[Person]) -> bool:
+    """Print what a logout takes; return whether being listened to makes it take too long."""
+    taken = [statistics.median(person.took for person in people) for people in (heard, unheard)]
+    print(
+        f"a logout's own time, p50 of {len(heard)} each: {1000 * taken[0]:.2f} ms with {DEVICES} "
+        f"sockets that are told, {1000 * taken[1]:.2f} ms with none"
+    )
+    return taken[0] - taken[1] > RISE
 
 
 if __name__ == "__main__":

@@ -175,7 +175,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """
         Wait for the client, but never while a close is on its way.
 
-        granian sends the close only when nobody waits for the client, as Channels always does.
+        granian, which serves ``run``, sends the close only when nobody waits for the client, as
+        Channels always does. Where the server does not mind, nothing is lost by it.
         """
         if not self._is_leaving:
             self._receiving = task = asyncio.current_task()

@@ -100,6 +100,18 @@ def test_a_mailed_links_token_is_in_no_log_line() -> None:
     assert record.getMessage() == "Internal Server Error: /account/password/reset/… 500"
 
 
+def test_a_strangers_text_that_is_none_fills_no_log() -> None:
+    garbage = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+    theirs, ours, plain = (
+        logging.LogRecord("uvicorn.error", logging.ERROR, __file__, 1, "an error", None, cause)
+        for cause in ((type(garbage), garbage, None), (OSError, OSError(), None), None)
+    )
+
+    assert not observability.WithoutGarbage().filter(theirs)
+    assert observability.WithoutGarbage().filter(ours)
+    assert observability.WithoutGarbage().filter(plain)
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_fault_on_the_page_of_a_mailed_link_does_not_log_the_token(form: str) -> None:
     program = (

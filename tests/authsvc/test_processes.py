@@ -39,6 +39,12 @@ def test_a_granian_command_names_its_socket_and_its_application() -> None:
     assert command[-3:] == ["--interface", "wsgi", "a:b"]
 
 
+def test_the_server_of_sockets_is_told_where_to_listen() -> None:
+    command = processes.sockets(host="::1", port=8001)
+
+    assert command == [sys.executable, "-m", "authsvc.sockets", "::1", "8001"]
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_port_in_use_is_refused(host: str) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

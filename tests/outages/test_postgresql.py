@@ -18,7 +18,7 @@ from tests.outages.own_postgresql import IS_HERE, OwnPostgreSQL, own_postgresql
 from tests.people import PASSWORD
 from tests.races.acts import Tokens
 from tests.races.course import Tally
-from tests.races.servers import PATIENCE, WSGI, Caller, Server
+from tests.races.servers import PATIENCE, Caller, Server, web
 
 pytestmark = [
     pytest.mark.postgres,
@@ -45,7 +45,7 @@ def place(django_db_setup: None) -> Iterator[Place]:
     """The process as ``serve`` starts it."""
     with contextlib.ExitStack() as stack:
         postgresql = stack.enter_context(own_postgresql())
-        http = Server("authsvc", *WSGI)
+        http = Server("authsvc", web)
         http.with_(DATABASE_URL=postgresql.url, REDIS_URL="", RATE_LIMITS="0").start()
         stack.callback(http.stop)
         yield Place(http.wait(), postgresql)

@@ -21,13 +21,14 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User, UserSession
+from authsvc import processes
 from tests.outages.ears import End, told_after
 from tests.outages.own_redis import FAULTS, IS_HERE, OwnRedis, own_redis
 from tests.races.acts import Tokens
 from tests.races.conftest import Person
 from tests.races.course import Tally
 from tests.races.holding import events, keep, sign_in, unended
-from tests.races.servers import ASGI, WSGI, Caller, Server
+from tests.races.servers import Caller, Server, web
 from tests.services.test_sessions import APP
 
 pytestmark = [
@@ -67,7 +68,8 @@ def place(db: None) -> Iterator[Place]:
             "REDIS_URL": redis.url,
         }
         started = [
-            Server("authsvc", *options).with_(**variables).start() for options in (WSGI, ASGI)
+            Server("authsvc", command).with_(**variables).start()
+            for command in (web, processes.sockets)
         ]
         for server in started:
             stack.callback(server.stop)

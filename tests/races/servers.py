@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Self
 from unittest.mock import patch
@@ -22,17 +23,21 @@ from tests.ws.server import database_url
 
 PATIENCE = 60.0
 THREADS = 16
-WSGI = (
+OPTIONS = (
     *("--interface", "wsgi", "--no-ws", "--workers", "1", "--blocking-threads", str(THREADS)),
     "authsvc.wsgi:application",
 )
-ASGI = ("--interface", "asgi", "--ws", "--workers", "1", "authsvc.asgi:sockets")
+
+
+def web(*, host: str, port: int) -> list[str]:
+    """Return the command of a server for HTTP."""
+    return processes.granian(*OPTIONS, host=host, port=port)
 
 
 class Server:
     """One server process on a port of its own, known to PostgreSQL as ``name``."""
 
-    def __init__(self, name: str, *options: str) -> None:
+    def __init__(self, name: str, command: Callable[..., list[str]]) -> None:
         self.name = name
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -42,7 +47,7 @@ class Server:
             "DJANGO_SETTINGS_MODULE": "authsvc.settings",
             "LOG_LEVEL": "CRITICAL",
         }
-        self._command = processes.granian(*options, host="127.0.0.1", port=self.port)
+        self._command = command(host="127.0.0.1", port=self.port)
 
     def with_(self, **variables: str) -> Self:
         """Change the environment of a server that has not been started."""

@@ -19,11 +19,12 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User, UserSession
+from authsvc import processes
 from tests.races.acts import Tokens
 from tests.races.conftest import Person
 from tests.races.course import Tally
 from tests.races.holding import browser_of, events, keep, sign_in, unended
-from tests.races.servers import ASGI, PATIENCE, THREADS, WSGI, Caller, Server
+from tests.races.servers import PATIENCE, THREADS, Caller, Server, web
 from tests.services.test_sessions import APP
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -42,7 +43,8 @@ VICTIM = "authsvc-victim"
 def servers(db: None) -> Iterator[Servers]:
     """Two processes for HTTP and one for sockets, as ``serve`` starts them."""
     with contextlib.ExitStack() as stack:
-        started = [Server("authsvc", *options).start() for options in (WSGI, WSGI, ASGI)]
+        commands = (web, web, processes.sockets)
+        started = [Server("authsvc", command).start() for command in commands]
         for server in started:
             stack.callback(server.stop)
         one, other, sockets = (server.wait() for server in started)
@@ -146,7 +148,7 @@ def test_a_killed_server_leaves_no_logout_half_done(db: None, person: Person, ta
     chance, kills, done, answered, cut = random.Random(1), 0, 0, 0, 0
     with contextlib.ExitStack() as stack:
         for _round in tally.rounds(1, 40):
-            server = Server(VICTIM, *WSGI).start()
+            server = Server(VICTIM, web).start()
             stack.callback(server.kill)
             users = [person("alice") for _user in range(48)]
             held = [(user, open_many(user)) for user in users]

@@ -7,8 +7,8 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
+from collections.abc import Callable
 from typing import Any, Self
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -18,6 +18,7 @@ from django.db import connection
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from authsvc import processes
 from authsvc.environment import BASE_DIR
 from tests.people import Phone
 from tests.ws.cable import Cable
@@ -36,11 +37,16 @@ def database_url(cable: Cable | None = None) -> str:
     return f"postgres://{place['USER']}:{place['PASSWORD']}@{host}:{port}/{place['NAME']}"
 
 
-class Server:
-    """granian, with one worker, as the service starts it."""
+def everything(*, host: str, port: int) -> list[str]:
+    """Return the command of ``run``'s server, which has HTTP besides."""
+    options = ("--interface", "asginl", "--workers", "1", "authsvc.asgi:application")
+    return processes.granian(*options, host=host, port=port, grace=2)
 
-    def __init__(self, target: str = "application", **options: object) -> None:
-        self._target = f"authsvc.asgi:{target}"
+
+class Server:
+    """A server as the service starts it: of ``everything``, or of ``processes.sockets`` alone."""
+
+    def __init__(self, command: Callable[..., list[str]] = everything, **options: object) -> None:
         self._environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.ws.server_settings",
@@ -50,6 +56,7 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
+        self._command = command(host="127.0.0.1", port=self.port)
 
     def with_(self, **variables: str) -> Self:
         """Change the environment of a server that has not been started."""
@@ -57,15 +64,7 @@ class Server:
         return self
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "granian", "--interface", "asginl", "--workers", "1"),
-                *("--host", "127.0.0.1", "--port", str(self.port), "--http", "1"),
-                *("--log-level", "error", self._target),
-            ],
-            cwd=BASE_DIR,
-            env=self._environment,
-        )
+        self._process = subprocess.Popen(self._command, cwd=BASE_DIR, env=self._environment)
         deadline = time.monotonic() + START
         while True:
             assert self._process.poll() is None, "the server ended by itself"

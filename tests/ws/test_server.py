@@ -15,10 +15,11 @@ from redis import Redis
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from accounts.models import User, UserSession
+from authsvc import processes
 from tests.people import Phone
 from tests.ws.cable import Cable
 from tests.ws.ears import CHANGED, ended, ready, wait_for
-from tests.ws.server import Server, Wire, database_url
+from tests.ws.server import Server, Wire, database_url, everything
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,6 +30,13 @@ PhoneOf = Callable[..., Phone]
 def server(transactional_db: None) -> Iterator[Server]:
     """Everything in one process, as ``manage.py run`` serves it."""
     with Server() as server:
+        yield server
+
+
+@pytest.fixture(params=[everything, processes.sockets], ids=["run", "serve"])
+def either(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[Server]:
+    """A server of each kind: what clients see of it must be the same."""
+    with Server(request.param) as server:
         yield server
 
 
@@ -70,23 +78,23 @@ def test_a_logout_of_one_device_is_news_to_the_others(
 
 
 def test_each_kind_of_credential_opens_a_socket_and_nothing_else_does(
-    alice: User, phone_of: PhoneOf, server: Server
+    alice: User, phone_of: PhoneOf, either: Server
 ) -> None:
     phone, browser = phone_of(alice), Client()
     browser.force_login(alice)
     token, name = phone.tokens["access_token"], django_settings.SESSION_COOKIE_NAME
     cookie = {"Cookie": f"{name}={browser.cookies[name].value}"}
-    site = f"http://127.0.0.1:{server.port}"
+    site = f"http://127.0.0.1:{either.port}"
     row = UserSession.objects.get(client="browser")
 
     with (
-        server.open(phone) as by_header,
-        server.open(subprotocols=["authsvc.v1", f"bearer.{token}"]) as by_protocol,
-        server.open(additional_headers=cookie, origin=site) as by_cookie,
-        server.open() as stranger,
-        server.open(additional_headers=cookie, origin="http://evil.example") as attacker,
-        server.open(additional_headers=cookie) as without_origin,
-        server.open(phone, path=f"/ws/sessions?token={token}") as in_url,
+        either.open(phone) as by_header,
+        either.open(subprotocols=["authsvc.v1", f"bearer.{token}"]) as by_protocol,
+        either.open(additional_headers=cookie, origin=site) as by_cookie,
+        either.open() as stranger,
+        either.open(additional_headers=cookie, origin="http://evil.example") as attacker,
+        either.open(additional_headers=cookie) as without_origin,
+        either.open(phone, path=f"/ws/sessions?token={token}") as in_url,
     ):
         assert by_header.hears() == ready(phone.session)
         assert by_protocol.hears() == ready(phone.session)
@@ -97,17 +105,17 @@ def test_each_kind_of_credential_opens_a_socket_and_nothing_else_does(
 
 
 def test_who_comes_back_is_told_what_happened_meanwhile(
-    alice: User, phone_of: PhoneOf, server: Server
+    alice: User, phone_of: PhoneOf, either: Server
 ) -> None:
     phone = phone_of(alice)
     phone.ok("post", "/auth/logout")
 
-    with server.open(phone) as wire:
+    with either.open(phone) as wire:
         assert_told(wire, phone, "logout_all")
 
 
-def test_there_is_no_socket_elsewhere(server: Server) -> None:
-    elsewhere = server.open(path="/ws/elsewhere")
+def test_there_is_no_socket_elsewhere(either: Server) -> None:
+    elsewhere = either.open(path="/ws/elsewhere")
 
     with pytest.raises(InvalidStatus) as refused:
         elsewhere.__enter__()
@@ -116,14 +124,14 @@ def test_there_is_no_socket_elsewhere(server: Server) -> None:
 
 
 def test_floods_and_huge_frames_close_the_socket_that_sends_them(
-    alice: User, phone_of: PhoneOf, server: Server
+    alice: User, phone_of: PhoneOf, either: Server
 ) -> None:
     phone = phone_of(alice)
     with (
-        server.open(phone) as flooding,
-        server.open(phone) as huge,
-        server.open(phone) as enormous,
-        server.open(phone) as quiet,
+        either.open(phone) as flooding,
+        either.open(phone) as huge,
+        either.open(phone) as enormous,
+        either.open(phone) as quiet,
     ):
         for wire in (flooding, huge, enormous, quiet):
             assert wire.hears() == ready(phone.session)
@@ -179,10 +187,10 @@ def handshake(phone: Phone) -> bytes:
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux")
 def test_tcp_finds_out_a_client_that_left_without_a_word(
-    alice: User, phone_of: PhoneOf, server: Server
+    alice: User, phone_of: PhoneOf, either: Server
 ) -> None:
     phone = phone_of(alice)
-    with server.open(phone) as first, server.open(phone) as wire:
+    with either.open(phone) as first, either.open(phone) as wire:
         assert [first.hears(), wire.hears()] == [ready(phone.session)] * 2
         ours, theirs = (
             f":{address[1]:04X}"
@@ -203,7 +211,7 @@ def test_what_nobody_told_is_found_within_the_interval(
     alice: User, bob: User, phone_of: PhoneOf
 ) -> None:
     phone, bobs = phone_of(alice), phone_of(bob)
-    server = Server("sockets", ws_recheck_interval=1.0)
+    server = Server(processes.sockets, ws_recheck_interval=1.0)
     with server, server.open(phone) as wire, server.open(bobs) as bobs_wire:
         assert [wire.hears(), bobs_wire.hears()] == [ready(phone.session), ready(bobs.session)]
 
@@ -221,7 +229,7 @@ def test_a_server_of_sockets_alone_hears_what_another_process_does(
     alice: User, bob: User, phone_of: PhoneOf
 ) -> None:
     phone, tablet, bobs = phone_of(alice), phone_of(alice), phone_of(bob)
-    server = Server("sockets", ws_recheck_interval=600.0)
+    server = Server(processes.sockets, ws_recheck_interval=600.0)
     with (
         server,
         server.open(phone) as wire,
@@ -247,7 +255,7 @@ def test_a_redis_that_restarts_is_listened_to_again(alice: User, phone_of: Phone
     with Redis.from_url(location) as redis:
         place = redis.connection_pool.connection_kwargs
     with Cable((place["host"], place["port"])) as cable:
-        server = Server("sockets", ws_recheck_interval=600.0).with_(
+        server = Server(processes.sockets, ws_recheck_interval=600.0).with_(
             REDIS_URL=f"redis://127.0.0.1:{cable.port}/{place.get('db', 0)}"
         )
         with server, server.open(phone) as wire, server.open(tablet) as tablets:
@@ -273,7 +281,9 @@ def test_while_the_database_is_away_nobody_is_signed_out_and_nobody_forgotten(
     phone, bobs = phone_of(alice), phone_of(bob)
     database = django_settings.DATABASES["default"]
     with Cable((database["HOST"], int(database["PORT"]))) as cable:
-        server = Server("sockets", ws_recheck_interval=0.5).with_(DATABASE_URL=database_url(cable))
+        server = Server(processes.sockets, ws_recheck_interval=0.5).with_(
+            DATABASE_URL=database_url(cable)
+        )
         with server, server.open(phone) as wire, server.open(bobs) as bobs_wire:
             assert [wire.hears(), bobs_wire.hears()] == [ready(phone.session), ready(bobs.session)]
             cable.cut()
@@ -290,14 +300,38 @@ def test_while_the_database_is_away_nobody_is_signed_out_and_nobody_forgotten(
                 assert newcomer.hears() == ready(bobs.session)
 
 
-def test_a_server_that_stops_lets_its_sockets_go_at_once(alice: User, phone_of: PhoneOf) -> None:
+@pytest.mark.parametrize(
+    ("command", "code"), [(everything, None), (processes.sockets, 1012)], ids=["run", "serve"]
+)
+def test_a_server_that_stops_lets_its_sockets_go_at_once(
+    alice: User, phone_of: PhoneOf, command: Callable[..., list[str]], code: int | None
+) -> None:
     phone = phone_of(alice)
     with contextlib.ExitStack() as stack:
-        with Server() as server:
+        with Server(command) as server:
             wire = stack.enter_context(server.open(phone))
             assert wire.hears() == ready(phone.session)
             began = time.monotonic()
 
-        with pytest.raises(ConnectionClosed):
-            wire.client.recv(10)
+        # granian says no word of goodbye.
+        assert wire.hears() == code
         assert time.monotonic() - began < 8
+
+
+def test_what_strangers_send_to_the_sockets_is_not_logged(
+    alice: User, phone_of: PhoneOf, capfd: pytest.CaptureFixture[str]
+) -> None:
+    phone = phone_of(alice)
+    server = Server(processes.sockets).with_(LOG_LEVEL="DEBUG")
+    with server, server.open(phone, path="/ws/sessions?secret=in-the-url") as in_url:
+        assert in_url.hears() == ready(phone.session)
+        with server.open(phone) as garbage:
+            assert garbage.hears() == ready(phone.session)
+
+            garbage.client.send(b"\xff", text=True)
+
+            assert garbage.hears() == 1007
+
+    logged = capfd.readouterr().err
+    assert "in-the-url" not in logged
+    assert "Traceback" not in logged

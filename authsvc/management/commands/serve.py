@@ -49,14 +49,7 @@ class Command(BaseCommand):
         )
         self._share_figures()
         # One process holds the sockets: it sleeps between notices, and one subscription is enough.
-        sockets = processes.granian(
-            *("--interface", "asginl", "--ws", "--workers", "1", "--respawn-failed-workers"),
-            # Counts sockets here, which stay.
-            *("--backpressure", "16384"),
-            "authsvc.asgi:sockets",
-            host=host,
-            port=ws_port,
-        )
+        sockets = processes.sockets(host=host, port=ws_port)
         if status := processes.supervise([http, sockets], cwd=settings.BASE_DIR):
             raise CommandError("A server process ended by itself.", returncode=status)
 
