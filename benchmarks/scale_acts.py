@@ -119,7 +119,8 @@ class Round:
 
     def sign_out(self, held: int, *, ended: int = 0) -> None:
         """All people who hold so many sessions, beside ended ones, sign out everywhere."""
-        from accounts.models import User, UserSession
+        from accounts.models import User
+        from accounts.services.owners import OwnSessions
         from accounts.services.sessions import EndReason, end_sessions
 
         people = self._people(held)
@@ -127,7 +128,7 @@ class Round:
             people = people[SIGN_IN:][: UNSEEN if self.untouched else None]
         acts = []
         for user, keys in people:
-            one = partial(end_sessions, UserSession.objects.of(user), device=self.device)
+            one = partial(end_sessions, OwnSessions(user), device=self.device)
             actor = User(pk=user)
             acts.append(partial(one, reason=EndReason.LOGOUT_ALL, actor=actor, session_id=keys[0]))
         beside = f" beside {ended:,} ended" if ended else ""
