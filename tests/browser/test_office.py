@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import NewBrowser, Window, pale
 from tests.people import PASSWORD
@@ -57,6 +57,12 @@ def assert_readable(page: Page) -> None:
     assert page.evaluate(UNNAMED) == [], page.url
 
 
+def follow(link: Locator) -> None:
+    """Click, and wait for the page that the link leads to."""
+    with link.page.expect_navigation():
+        link.click()
+
+
 @pytest.mark.parametrize(("language", "colours"), [("en-GB", "light"), ("zh-CN", "dark")])
 def test_every_page_can_be_read_on_a_phone(
     new_browser: NewBrowser, somebody: str, language: str, colours: str
@@ -73,11 +79,11 @@ def test_every_page_can_be_read_on_a_phone(
         assert_readable(window.go(path))
     window.go(f"{SESSIONS}?q={long_name}")
     row = page.locator("#result_list tbody tr")
-    row.locator("a", has=page.locator(".session-state")).click()
+    follow(row.locator("a", has=page.locator(".session-state")))
     assert_readable(page)
-    page.locator(".field-owner a").click()
+    follow(page.locator(".field-owner a"))
     assert_readable(page)
-    page.locator(".object-tools .deletelink").click()
+    follow(page.locator(".object-tools .deletelink"))
     assert_readable(page)
     expect(page.get_by_role("heading", level=1)).to_contain_text(long_name)
 
