@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -24,7 +23,7 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.contenders import BY_NAME, HOST
-from benchmarks.rig import ROOT, prepare
+from benchmarks.rig import ROOT, free_port, prepare
 
 RATE = 50
 LOGOUTS = 500
@@ -33,9 +32,7 @@ LOGOUTS = 500
 def main() -> int:
     """Measure and print."""
     prepare(BY_NAME["ours"])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = BY_NAME["ours"].environment() | {
         "PORT": str(port),
         "LOG_LEVEL": "ERROR",

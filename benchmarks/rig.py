@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
@@ -80,6 +81,13 @@ def set_up(url: str, **variables: str) -> None:
 
     django.setup()
     call_command("migrate", interactive=False, verbosity=0)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def make_databases(contenders: Iterable[Contender]) -> None:

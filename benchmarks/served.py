@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from typing import Any
 
 from authsvc import processes
 from benchmarks.contenders import HOST, Contender
-from benchmarks.rig import ROOT, prepare
+from benchmarks.rig import ROOT, free_port, prepare
 
 THREADS = 8
 CONNECTIONS = 8
@@ -46,9 +45,7 @@ def measure(contender: Contender) -> dict[str, float]:
 @contextmanager
 def serving(contender: Contender) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Serve the contender with one worker process; yield its supervisor and the port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     project = "authsvc" if contender.ours else "benchmarks.rigs"
     command = processes.granian(
         *("--interface", "wsgi", "--no-ws", "--workers", "1"),

@@ -44,7 +44,7 @@ import psycopg
 from tqdm import tqdm
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks.rig import set_up
+from benchmarks.rig import free_port, set_up
 from benchmarks.rows import database
 
 DEVICES = 5
@@ -163,13 +163,6 @@ def servers() -> Iterator[Servers]:
             process.terminate()
         for process in running.processes:
             process.wait(30)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int) -> None:

@@ -15,15 +15,14 @@ from django.db import OperationalError, connection
 
 from authsvc import environment, processes
 from authsvc.management.commands import serve
+from tests import ports
 
 ROOT = Path(environment.BASE_DIR)
 
 
 def choose_port(monkeypatch: pytest.MonkeyPatch, variable: str) -> int:
     """Set a variable to a port that nobody listens on; return the port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = ports.free_port()
     monkeypatch.setenv(variable, str(port))
     return port
 

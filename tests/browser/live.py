@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from urllib.request import Request, urlopen
 import orjson
 
 from tests.people import PASSWORD
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START = 30.0
@@ -89,7 +89,7 @@ class Service:
 
 def start(directory: Path) -> tuple[Service, subprocess.Popen[bytes]]:
     """Migrate, start the server and wait until it answers."""
-    port = _free_port()
+    port = free_port()
     mails = directory / "mails"
     mails.mkdir()
     service = Service(f"http://127.0.0.1:{port}", directory / "db.sqlite3", mails)
@@ -122,9 +122,3 @@ def _answers(url: str) -> bool:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

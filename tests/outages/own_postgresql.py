@@ -19,7 +19,7 @@ import psycopg
 
 from authsvc.environment import BASE_DIR
 from authsvc.processes import end_with_parent
-from tests.outages.own_redis import free_port
+from tests.ports import free_port
 from tests.races.servers import PATIENCE
 
 # Debian keeps them out of the PATH.

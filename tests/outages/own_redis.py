@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from redis.retry import Retry
 
 from authsvc.processes import end_with_parent
 from tests.faults.proxy import Proxy
+from tests.ports import free_port
 
 IS_HERE = bool(shutil.which("redis-server")) or os.environ.get("REQUIRE_SERVICES") == "1"
 
@@ -73,10 +73,3 @@ def own_redis() -> Iterator[OwnRedis]:
         finally:
             process.kill()
             process.wait()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

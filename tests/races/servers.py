@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from websockets.sync.client import connect
 
 from authsvc import processes
 from authsvc.environment import BASE_DIR
+from tests.ports import free_port
 from tests.races.acts import Tokens
 from tests.ws.server import database_url
 
@@ -39,9 +39,7 @@ class Server:
 
     def __init__(self, name: str, command: Callable[..., list[str]]) -> None:
         self.name = name
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._variables = {
             "DATABASE_URL": f"{database_url()}?application_name={name}",
             "DJANGO_SETTINGS_MODULE": "authsvc.settings",

@@ -21,6 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 from authsvc import processes
 from authsvc.environment import BASE_DIR
 from tests.people import Phone
+from tests.ports import free_port
 from tests.ws.cable import Cable
 from tests.ws.conftest import CHANNEL
 from tests.ws.ears import PATIENCE
@@ -53,9 +54,7 @@ class Server:
             "DATABASE_URL": database_url(),
             "TEST_WS_OPTIONS": json.dumps({"notification_channel": CHANNEL, **options}),
         }
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._command = command(host="127.0.0.1", port=self.port)
 
     def with_(self, **variables: str) -> Self:
