@@ -13,8 +13,11 @@ import functools
 from typing import Any
 
 from django.contrib.sessions.backends import db
-from django.db import connections, router
+from django.db import router
 from django.utils import timezone
+
+from accounts import statements
+from accounts.statements import Parameter, Statement
 
 
 class SessionStore(db.SessionStore):
@@ -28,23 +31,17 @@ class SessionStore(db.SessionStore):
             return {}
         return self.decode(row[0])
 
-    def _find(self) -> tuple[str] | None:
+    def _find(self) -> tuple[Any, ...] | None:
         # A quoted cookie can hold a NUL, for which PostgreSQL raises.
         if "\x00" in (self.session_key or ""):
             return None
         alias = router.db_for_write(self.model)
-        connection = connections[alias]
-        expiry = self.model._meta.get_field("expire_date")
-        now = expiry.get_db_prep_value(timezone.now(), connection)
-        with connection.cursor() as cursor:
-            cursor.execute(_compile(self.model, alias), (self.session_key, now))
-            row: tuple[str] | None = cursor.fetchone()
-        return row
+        known = {"session_key": self.session_key, "expire_date": timezone.now()}
+        return next(iter(_reading(self.model, alias).fetch(known)), None)
 
 
 @functools.cache
-def _compile(model: Any, alias: str) -> str:
-    # One after the other: filter() puts what it is given at once in the order of the names.
-    kept = model.objects.using(alias).filter(session_key="").filter(expire_date__gt=timezone.now())
-    sql: str = kept.values_list("session_data").query.get_compiler(alias).as_sql()[0]
-    return sql
+def _reading(model: Any, alias: str) -> Statement:
+    key, until = Parameter("session_key"), Parameter("expire_date")
+    kept = model.objects.using(alias).filter(session_key=key, expire_date__gt=until)
+    return statements.select(kept.values_list("session_data"))

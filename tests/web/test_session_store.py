@@ -74,7 +74,8 @@ def test_a_session_that_was_tampered_with_is_empty(kept: Session) -> None:
 
 def test_its_query_is_the_one_of_the_orm(kept: Session) -> None:
     now = timezone.now()
-    orm = Session.objects.filter(session_key="x").filter(expire_date__gt=now)
+    orm = Session.objects.filter(session_key="x", expire_date__gt=now)
     by_hand, _values = orm.values_list("session_data").query.sql_with_params()
 
-    assert session_store._compile(Session, "default") == by_hand
+    # The ORM puts what a Parameter is to it, an expression, into parentheses.
+    assert session_store._reading(Session, "default").text.replace("(%s)", "%s") == by_hand
