@@ -117,12 +117,14 @@ class Child:
         return self.process.poll() is not None and time.monotonic() - self._since < STEADY
 
     def replace_if_dead(self) -> None:
-        """Start it again if it has ended."""
-        if (status := self.process.poll()) is not None:
-            logger.error("A server process ended with status %s and is started again", status)
-            # Its workers would go on listening.
-            stop([self.process])
-            self._begin()
+        """Start it again if it has ended, and not failed."""
+        status = self.process.poll()
+        if status is None or self.has_failed():
+            return
+        logger.error("A server process ended with status %s and is started again", status)
+        # Its workers would go on listening.
+        stop([self.process])
+        self._begin()
 
     def _begin(self) -> None:
         self.process = start(self._command, cwd=self._cwd)

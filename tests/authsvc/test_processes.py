@@ -92,6 +92,16 @@ time.sleep(60)
     assert (tmp_path / "goes-on").read_text() == "."
 
 
+def test_a_server_that_has_failed_is_not_replaced(tmp_path: Path) -> None:
+    child = processes.Child(ENDS_WITH_3, tmp_path)
+    failed = child.process
+    failed.wait()
+
+    child.replace_if_dead()
+
+    assert child.process is failed
+
+
 def test_a_signal_stops_the_children_and_is_no_failure(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
     stops_us = [sys.executable, "-c", f"{STOPS_ITS_PARENT} import time; time.sleep(60)"]
