@@ -165,9 +165,22 @@ async def _next(connection: AbstractConnection) -> Any:
 
 
 async def _reply(connection: AbstractConnection, patience: float) -> Any:
+    _heed_cancellation()
     async with asyncio.timeout(patience):
         # A silence must not close the connection.
         return await connection.read_response(timeout=math.inf, disconnect_on_error=False)
+
+
+def _heed_cancellation() -> None:
+    """
+    End a task that was cancelled while redis-py sent a command.
+
+    It sends in ``asyncio.wait_for``, which forgets in Python 3.11 that it was cancelled when what
+    it waits for comes at the same time: the event loop of a server that stops would never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _subscriber() -> AbstractConnection | None:

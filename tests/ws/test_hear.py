@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -150,6 +152,41 @@ def test_a_redis_that_has_frozen_is_found_out(
     assert listener.is_listening_anew(2)
     notifications_redis().publish(CHANNEL, "alice")
     assert listener.hears("alice")
+
+
+class Forgetful:
+    """A connection that takes a cancellation for itself while it sends, as wait_for may."""
+
+    async def connect(self) -> None:
+        """Be connected."""
+
+    async def send_command(self, *_command: str) -> None:
+        """Be cancelled, and go on."""
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+
+    async def read_response(self, **_options: object) -> None:
+        """Wait for what never comes."""
+        await asyncio.Event().wait()
+
+    async def disconnect(self, *, nowait: bool) -> None:
+        """Be gone."""
+
+
+def test_a_listener_that_is_to_stop_while_it_subscribes_stops(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "_subscriber", Forgetful)
+    listener = Listener()
+
+    listening = loop.start(listener.listen())
+
+    assert wait_for(listening.done)
+    assert listening.cancelled()
+    assert listener.gaps == 0
 
 
 @pytest.mark.redis
